@@ -356,7 +356,7 @@ def test_the_report_gives_the_share_of_pairs_that_are_told_apart_and_its_d_prime
     for one in section.scores.values():
         low, high = one["d_prime"]["ci95"]
         assert low < one["d_prime"]["value"] < high
-        # z(0.76) sqrt(2) = 1; which images meet is drawn anew, so within five standard errors of 100 pairs or more
+        # z(0.76) sqrt(2) = 1; which images meet is drawn at random, so within five standard errors of 100 pairs or more
         assert one["right"]["share"] == pytest.approx(0.76, abs=5 * np.sqrt(0.76 * 0.24 / one["pairs"]))
         assert one["d_prime"]["value"] == pytest.approx(np.sqrt(2) * stats.norm.ppf(one["right"]["share"]))
     assert cli.main(["status", "--include-simulated"]) == 0
