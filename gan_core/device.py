@@ -27,11 +27,15 @@ def pick_device(name: str) -> str:
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether a GPU computes in bf16: from compute capability 8.0 (Ampere). `torch.cuda.is_bf16_supported` also says
-    yes for older ones, which convert each number and have no such convolutions."""
+    """Whether a device computes convolutions in bf16: GPUs from compute capability 8.0 (Ampere), processors with AMX.
+
+    `torch.cuda.is_bf16_supported` also says yes for older GPUs, which convert each number and lack such convolutions.
+    """
     import torch
 
-    return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return hasattr(torch.cpu, "get_capabilities") and bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def fast_device(name: str) -> str:

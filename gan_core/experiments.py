@@ -68,7 +68,7 @@ class Settings:
     )
     score_ticks: int = setting(5, "ticks from one score to the next", 1)
     observe_batches: int = setting(8, "batches on which the discriminator is evaluated at a tick", 1)
-    bf16: bool = setting(True, "mixed precision on CUDA")
+    bf16: bool = setting(True, "mixed precision on GPUs from Ampere on and processors with AMX")
     compile: bool = setting(True, "torch.compile on CUDA")
     seed: int = setting(0, "seed of initial weights, data order and latents", 0, high=MAX_SEED)
 

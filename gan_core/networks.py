@@ -1,7 +1,8 @@
 """The networks of section 3.2: generator, image translator, two-scale discriminator.
 
 Where the paper is silent, the choices are those of docs/method.md. All but one dense layer are
-convolutional. They take any size of `experiments.grid_and_stages`, also non-square, and images in [-1, 1].
+convolutional. They take any size of `experiments.grid_and_stages`, also non-square, and images in [-1, 1]. Images and
+logits are fp32 also in mixed precision: bf16 has fewer levels near 1 than a byte.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.dense(z).view(-1, DENSE_FEATURES, self.rows, self.columns)  # (b, 64, h, w)
-        return torch.tanh(self.to_rgb(self.stages(self.dense_norm(x))))
+        return torch.tanh(self.to_rgb(self.stages(self.dense_norm(x))).float())
 
 
 class Residual(nn.Module):
@@ -122,7 +123,7 @@ class Translator(nn.Module):
         middle = self.down1(full)  # (b, F/2, H/2, W/2)
         y = self.blocks(self.down2(middle))  # (b, F, H/4, W/4)
         y = self.up2(torch.cat([self.up1(y), middle], 1))
-        return x[:, :3] + torch.tanh(self.to_residual(torch.cat([y, full], 1)))
+        return x[:, :3] + torch.tanh(self.to_residual(torch.cat([y, full], 1)).float())
 
 
 class Discriminator(nn.Module):
@@ -136,7 +137,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         half_size = F.avg_pool2d(images, 3, 2, 1, count_include_pad=False)
-        return (self.whole(images) + self.halved(half_size)).squeeze(1) / 2
+        return (self.whole(images) + self.halved(half_size)).squeeze(1).float() / 2
 
 
 def _scale(height: int, width: int, features: int, stages: int) -> nn.Sequential:

@@ -71,8 +71,8 @@ def tiny_training(
     workspace: Workspace, experiment: str, name: str | None = None, scorer: Any = None, preset: str = "paper",
     **chosen: Any,
 ) -> Training:  # fmt: skip
-    """A run ready to go, its folder begun."""
-    request = Request(preset, {**TINY, **chosen})
+    """A run ready to go, its folder begun; in fp32 unless asked, also where the processor computes in bf16."""
+    request = Request(preset, {**TINY, "bf16": False, **chosen})
     images = open_domains(workspace, experiment, request)
     run = describe_run(name or experiment, experiment, images, request)
     return training_of(workspace, run, images, scorer)

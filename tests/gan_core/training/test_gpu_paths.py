@@ -63,9 +63,10 @@ def test_inductor_computes_what_eager_torch_does(compiler: None, name: str) -> N
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # dynamo looks at it while it traces
+@pytest.mark.parametrize("mixed", [False, True])
 @pytest.mark.parametrize("experiment", list(EXPERIMENTS))
 def test_an_experiment_has_three_or_four_graphs_and_compiles_no_more(
-    compiler: None, workspace: Workspace, experiment: str
+    compiler: None, workspace: Workspace, experiment: str, mixed: bool
 ) -> None:
     """No graph breaks, and no later step compiles again: 3, 4 and 4 graphs for the three training schemes."""
     graphs = []
@@ -76,6 +77,7 @@ def test_an_experiment_has_three_or_four_graphs_and_compiles_no_more(
 
     make_domains(workspace)
     engine = tiny_training(workspace, experiment).engine
+    engine.bf16 = mixed
     torch._dynamo.reset()
     engine.compile(count)
     expected = 3 if EXPERIMENTS[experiment].scheme == "unconditional" else 4
@@ -141,6 +143,16 @@ def test_a_gpu_before_ampere_is_not_believed_to_compute_in_bf16(
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *given: True)
     assert computes_bf16(torch.device("cuda")) is bf16
+
+
+@pytest.mark.parametrize(("can", "bf16"), [({"amx_bf16": True}, True), ({"avx512_bf16": True}, False), ({}, False)])
+def test_a_processor_computes_in_bf16_with_amx_only(
+    monkeypatch: pytest.MonkeyPatch, can: dict[str, bool], bf16: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: can, raising=False)
+    assert computes_bf16(CPU) is bf16
+    monkeypatch.delattr(torch.cpu, "get_capabilities")  # an older torch does not say
+    assert computes_bf16(CPU) is False
 
 
 @pytest.mark.parametrize("experiment", ["add-eczema", "cycle-eczema"])

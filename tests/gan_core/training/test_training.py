@@ -397,3 +397,8 @@ def test_mixed_precision_trains_much_as_single(workspace: Workspace) -> None:
             assert found[loss] == pytest.approx(expected[loss], rel=0.015), (experiment, loss)
         assert found == pytest.approx(expected, rel=0.1, abs=1e-4), experiment
         assert all(p.dtype == torch.float32 for p in mixed.engine.g_parameters)
+        inputs, _ = mixed.engine.scheme.draw()
+        with mixed.engine.autocast():
+            made = {name: mixed.engine.generators[name](given) for name, given in inputs.items()}
+            logits = [network(made[name]) for name, network in mixed.engine.discriminators.items()]
+        assert {values.dtype for values in [*made.values(), *logits]} == {torch.float32}, "bf16 is coarser than a byte"
