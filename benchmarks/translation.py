@@ -45,10 +45,12 @@ NARROW = ["g_features=64", "d_features=32", "batch=16"]
 RECIPES: dict[str, Recipe] = {
     "paper": ("paper", NARROW),
     "modern": ("modern", NARROW),
-    "slower": ("modern", [*NARROW, "lr=1e-4"]),
+    # `modern` with one setting changed
+    "batch-norm": ("modern", [*NARROW, "d_norm=true"]),
+    "one-rate": ("modern", [*NARROW, "lr=2e-4", "d_lr=2e-4"]),
+    "no-flips": ("modern", [*NARROW, "flips=false"]),
     "deconvolution": ("modern", [*NARROW, "upsampling=deconvolution"]),
     "no-average": ("modern", [*NARROW, "ema_images=0"]),
-    "flips": ("modern", [*NARROW, "flips=true"]),
 }
 EXPERIMENTS = ("remove-eczema", "add-eczema", "cycle-eczema")
 MOST = 250  # images translated, and compared with

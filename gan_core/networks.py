@@ -127,26 +127,30 @@ class Translator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images (b, 3, H, W) to logits (b,): two unshared scales, averaged (Wang et al. 2017; section 3.2.3)."""
+    """Images (b, 3, H, W) to logits (b,): two unshared scales, averaged (Wang et al. 2017; section 3.2.3).
 
-    def __init__(self, height: int, width: int, features: int) -> None:
+    `normed`: batch norm after all but the first convolution, as in the paper; else `initialise` follows He et al. 2015.
+    """
+
+    def __init__(self, height: int, width: int, features: int, normed: bool = True) -> None:
         super().__init__()
+        self.normed = normed
         stages = grid_and_stages(height, width)[2]
-        self.whole = _scale(height, width, features, stages)
-        self.halved = _scale((height + 1) // 2, (width + 1) // 2, features, stages)
+        self.whole = _scale(height, width, features, stages, normed)
+        self.halved = _scale((height + 1) // 2, (width + 1) // 2, features, stages, normed)
 
     def forward(self, images: Tensor) -> Tensor:
         half_size = F.avg_pool2d(images, 3, 2, 1, count_include_pad=False)
         return (self.whole(images) + self.halved(half_size)).squeeze(1).float() / 2
 
 
-def _scale(height: int, width: int, features: int, stages: int) -> nn.Sequential:
+def _scale(height: int, width: int, features: int, stages: int, with_norm: bool) -> nn.Sequential:
     """`stages` strided convolutions, features doubled at each, then one neuron. Batch norm not on the first."""
     layers: list[nn.Module] = []
     inputs = 3
     for stage in range(stages):
         outputs = features << stage
-        normed = stage > 0
+        normed = with_norm and stage > 0
         layers.append(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=not normed))
         layers += [nn.BatchNorm2d(outputs), _act()] if normed else [_act()]
         inputs, height, width = outputs, height // 2, width // 2
@@ -155,10 +159,15 @@ def _scale(height: int, width: int, features: int, stages: int) -> nn.Sequential
 
 
 def initialise(network: nn.Module, rng: torch.Generator) -> None:
-    """Weights from N(0, 0.02), biases 0, a translator's last convolution 0."""
+    """Weights from N(0, 0.02), biases 0, a translator's last convolution 0. A discriminator without batch norm would be
+    blind with weights so small: its activations keep their scale (He et al. 2015)."""
+    he = isinstance(network, Discriminator) and not network.normed
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            nn.init.normal_(module.weight, 0.0, 0.02, generator=rng)
+            if he:
+                nn.init.kaiming_normal_(module.weight, SLOPE, generator=rng)
+            else:
+                nn.init.normal_(module.weight, 0.0, 0.02, generator=rng)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     if isinstance(network, Translator):

@@ -46,7 +46,7 @@ class Engine:
         self.d_parameters = list(self.discriminators.parameters())
         betas = (s.beta1, s.beta2)
         self.g_optimiser = torch.optim.Adam(self.g_parameters, lr=s.lr, betas=betas, fused=True)
-        self.d_optimiser = torch.optim.Adam(self.d_parameters, lr=s.lr, betas=betas, fused=True)
+        self.d_optimiser = torch.optim.Adam(self.d_parameters, lr=s.d_lr or s.lr, betas=betas, fused=True)
         self.bf16 = s.bf16 and computes_bf16(self.device)
         if s.bf16 and cuda and not self.bf16:
             self.notes.append("This GPU does not compute in bf16 (compute capability below 8.0): it trains in fp32.")

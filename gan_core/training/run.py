@@ -11,7 +11,7 @@ from gan_core.experiments import Experiment, Settings, TrainingError, experiment
 from glimpse.files import read_json, write_json
 
 # Settings that --resume may change: length, learning rate, logging and scoring. Any other change needs a new run.
-CHANGEABLE = ("images", "epochs", "lr", "tick_images", "score_images", "score_ticks", "observe_batches")
+CHANGEABLE = ("images", "epochs", "lr", "d_lr", "tick_images", "score_images", "score_ticks", "observe_batches")
 
 
 @dataclass(frozen=True)

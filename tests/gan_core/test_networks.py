@@ -83,6 +83,21 @@ def test_weights_start_from_a_normal_of_two_hundredths() -> None:
     assert abs(weights.mean().item()) < 2e-4
 
 
+def test_without_batch_norm_a_discriminator_keeps_the_scale_of_its_activations() -> None:
+    """He et al. 2015, equation 14: at each layer weights of variance 2 / ((1 + 0.2**2) inputs)."""
+    discriminator = Discriminator(64, 64, 32, normed=False)
+    initialise(discriminator, torch.Generator().manual_seed(0))
+    layers = [m for m in discriminator.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    for layer in layers:
+        inputs = layer.weight[0].numel()
+        assert layer.weight.std().item() == pytest.approx((2 / (1.04 * inputs)) ** 0.5, rel=0.05)
+        assert layer.bias is not None
+        assert not layer.bias.any()
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in discriminator.modules())
+    logits = discriminator(torch.randn(64, 3, 64, 64, generator=torch.Generator().manual_seed(1)))
+    assert 0.3 < logits.std() < 3
+
+
 def test_every_activation_is_leaky_by_a_fifth() -> None:
     for network in (Generator(64, 64, 16, refine=True), Discriminator(64, 64, 8), Translator(4, 16)):
         slopes = {m.negative_slope for m in network.modules() if isinstance(m, nn.LeakyReLU)}

@@ -177,19 +177,24 @@ def tiny_run_again(workspace: Workspace, run: Run, **changed: Any) -> Any:
     return training
 
 
-def test_a_resumed_run_takes_its_steps_at_the_new_learning_rate(workspace: Workspace) -> None:
-    """Of two runs from one state, the one at three times the rate moves every weight three times as far."""
+def test_a_resumed_run_takes_its_steps_at_the_new_learning_rates(workspace: Workspace) -> None:
+    """From one state, three times the rate moves every weight three times as far; `d_lr` is the discriminator's."""
     make_set(workspace, "df")
     first = tiny_training(workspace, "df", lr=1e-4).engine
     first.step()
-    moved = []
-    for name, lr in (("slow", 1e-4), ("fast", 3e-4)):
-        engine = tiny_training(workspace, "df", name, lr=lr).engine
+    moved = {}
+    for name, rates in {"slow": {}, "fast": {"lr": 3e-4}, "two": {"d_lr": 3e-4}}.items():
+        engine = tiny_training(workspace, "df", name, **{"lr": 1e-4, **rates}).engine
         engine.load(copied(first.state()))
-        before = engine.d_parameters[0].detach().clone()
+        parameters = (engine.d_parameters[0], engine.g_parameters[0])
+        before = [weights.detach().clone() for weights in parameters]
         engine.step()
-        moved.append(engine.d_parameters[0].detach() - before)
-    assert torch.allclose(moved[1], 3 * moved[0], rtol=1e-3, atol=1e-9)
+        moved[name] = [weights.detach() - old for weights, old in zip(parameters, before, strict=True)]
+    for name, generator in {"fast": 3, "two": 1}.items():
+        assert torch.allclose(moved[name][0], 3 * moved["slow"][0], rtol=1e-3, atol=1e-9), name
+        # The generator learns from another discriminator then, but Adam's steps are as long as its rate.
+        longest = moved[name][1].abs().max() / moved["slow"][1].abs().max()
+        assert longest == pytest.approx(generator, rel=0.05), name
 
 
 # ------------------------------------------------------------------------------------------ not finite
