@@ -203,7 +203,7 @@ LEARNING = {"lr": 2e-4, "beta1": 0.5, "upsampling": "nearest", "ema_images": 10_
 UPRIGHT = {"flips": False}  # flips leak into the generated images where orientation matters
 # A translator starts as the identity, near its goal. It must not outrun a discriminator that still has to learn the
 # domains, to which batch norm hides how the colours of two batches differ.
-TRANSLATION = {"lr": 5e-5, "d_lr": 4e-4, "d_norm": False, "flips": True}
+TRANSLATORS = {"lr": 5e-5, "d_lr": 4e-4, "d_norm": False, "flips": True}
 
 PRESETS: dict[str, Preset] = {
     "paper": Preset("the networks, losses and optimiser of the paper"),
@@ -216,8 +216,8 @@ PRESETS: dict[str, Preset] = {
                 "flips": True,
                 "upsampling": "deconvolution",  # after 5 minutes half of the KID on DF, the grid hardly stronger
             },
-            "targeted": TRANSLATION,
-            "cyclic": TRANSLATION,
+            "targeted": TRANSLATORS,
+            "cyclic": TRANSLATORS,
             "hands": UPRIGHT,
             "another set": UPRIGHT,
         },
@@ -232,8 +232,8 @@ PRESETS: dict[str, Preset] = {
                 },
                 "hands": {"d_features": 8, **UPRIGHT},
                 "eczema": {"d_features": 32},
-                "targeted": {"images": 7_200, "tick_images": 720, "g_features": 64, "d_features": 32, **TRANSLATION},
-                "cyclic": {"images": 4_800, "tick_images": 480, "g_features": 32, "d_features": 32, **TRANSLATION},
+                "targeted": {"images": 7_200, "tick_images": 720, "g_features": 64, "d_features": 32, **TRANSLATORS},
+                "cyclic": {"images": 4_800, "tick_images": 480, "g_features": 32, "d_features": 32, **TRANSLATORS},
             },
         )
     ),

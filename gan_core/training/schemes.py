@@ -202,5 +202,5 @@ def build_generators(run: Run) -> nn.ModuleDict:
 
 
 def build_discriminators(run: Run) -> nn.ModuleDict:
-    size = (run.height, run.width, run.settings.d_features, run.settings.d_norm)
-    return nn.ModuleDict({name: Discriminator(*size) for name in run.experiment.makes})
+    size, s = (run.height, run.width), run.settings
+    return nn.ModuleDict({name: Discriminator(*size, s.d_features, s.d_norm) for name in run.experiment.makes})
