@@ -243,8 +243,8 @@ PRESETS: dict[str, Preset] = {
         {
             # Without DiffAugment the discriminator knows the 104 melanomas by heart after 60,000 images.
             "unconditional": {"images": 200_000, "diffaugment": 100_000},
-            "targeted": {"images": 9_000},
-            "cyclic": {"images": 6_000},
+            "targeted": {"images": 16_000},
+            "cyclic": {"images": 24_000},
         },
     ),
 }  # fmt: skip
