@@ -94,7 +94,7 @@ def page(results: Sequence[tuple[Benchmark, str, str]], measured: Sequence[Seque
     }
     lines = [
         "# Benchmarks", "",
-        f"Written by `make bench` on {datetime.date.today()}: {_processor()}, {os.cpu_count()} cores, "
+        f"Written by `make bench` on {datetime.date.today()}: {processor()}, {os.cpu_count()} cores, "
         f"{system}, Glimpse {installed(DISTRIBUTION)}. Load average at the end: {_load()}.",
         *(["", "**A trial run of the commands at their smallest sizes: not a measurement.**"] if tiny else []), "",
         "| benchmark | peers | took |", "| --- | --- | --- |",
@@ -108,7 +108,8 @@ def page(results: Sequence[tuple[Benchmark, str, str]], measured: Sequence[Seque
     return "\n".join(lines) + "\n"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name as its maker gives it, where the system says."""
     info = Path("/proc/cpuinfo")
     names = [line for line in info.read_text().splitlines() if "model name" in line] if info.is_file() else []
     return names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()

@@ -39,6 +39,7 @@ from analysis.images.distances import precision_recall
 from analysis.images.extractors import Extractor
 from analysis.images.features import batches, extract
 from analysis.images.kid import kid
+from benchmarks.__main__ import processor
 from gan_core.experiments import Settings
 from gan_core.sampling import latents
 from gan_core.training.data import to_pixels
@@ -160,6 +161,7 @@ class Comparison:
         folder.mkdir(parents=True, exist_ok=True)
         training = Training(run, into_memory(run, image_sets, torch.device("cpu")), folder, torch.device("cpu"))
         judge = self.judge(training, image_sets)
+        machine = {"processor": processor(), "bf16": training.engine.bf16}
         state = folder / f"{experiment}-{recipe}-{seed}.pt"
         if state.is_file():
             saved = torch.load(state, weights_only=True)
@@ -173,7 +175,7 @@ class Comparison:
             training.engine.new_tick()
             scores, pixels = judge(training, seed)
             np.save(folder / f"{experiment}-{recipe}-{seed}-{budget:g}.npy", pixels)
-            made = {**facts, "budget": budget, "images": training.engine.images, "loss_d": loss_d}
+            made = {**facts, "budget": budget, "images": training.engine.images, "loss_d": loss_d, **machine}
             lines = "".join(json.dumps({**made, **row}) + "\n" for row in scores)
             with open(self.rows, "a") as file:
                 file.write(lines)

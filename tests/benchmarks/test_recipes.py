@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import recipes
+from benchmarks.__main__ import processor
+from gan_core.device import computes_bf16
 from gan_core.training.engine import Engine
 from gan_core.training.loop import Training
 from glimpse.workspace import Workspace
@@ -65,6 +68,8 @@ def test_a_stopped_benchmark_resumes_and_ends_in_a_table_and_a_figure(
     assert [(line["recipe"], line["budget"]) for line in lines] == [
         ("paper", 0.1), ("modern", 0.1), ("paper", 0.2), ("modern", 0.2),
     ]  # fmt: skip
+    assert {line["processor"] for line in lines} == {processor()}
+    assert {line["bf16"] for line in lines} == {computes_bf16(torch.device("cpu"))}
     assert 4 * len(steps) == lines[2]["images"] + lines[3]["images"], "no step was made twice"
     said = capsys.readouterr().out
     assert "| df | 0.2 | `modern` | 1 |" in said
