@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from analysis.figures.pictures import WIDTH
@@ -232,7 +232,7 @@ def draw(rows: pd.DataFrame) -> Figure:
     """KID over processor time: a panel for each experiment, a line for each recipe, a band from seed to seed."""
     experiments = list(dict.fromkeys(rows["experiment"]))
     with styled():
-        figure, axes = new_figure(WIDTH, 3.0, ncols=len(experiments), squeeze=False, sharey=True)
+        figure, axes = new_figure(WIDTH, 3.0, ncols=len(experiments), squeeze=False, sharex=True, sharey=True)
         for ax, experiment in zip(axes[0], experiments, strict=True):
             for i, (recipe, of) in enumerate(rows[rows["experiment"] == experiment].groupby("recipe", sort=False)):
                 by = of.groupby("budget")["kid"]
@@ -244,8 +244,9 @@ def draw(rows: pd.DataFrame) -> Figure:
             ax.set_title(experiment)
             ax.set_xscale("log")
             ax.set_yscale("log")
+            ax.xaxis.set_major_locator(FixedLocator(sorted(rows["budget"].unique() / 60)))
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             for axis in (ax.xaxis, ax.yaxis):
-                axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
                 axis.set_major_formatter("{x:g}")
                 axis.set_minor_formatter(NullFormatter())
             ax.set_xlabel("processor time in min")

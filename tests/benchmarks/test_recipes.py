@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -97,3 +98,10 @@ def test_a_benchmark_killed_between_two_budgets_resumes_from_the_last_state(
     recipes.main(words)
     assert steps == list(range(len(steps))), "each step was made once"
     assert json.loads(rows.read_text())["images"] == 4 * len(steps)
+
+
+def test_the_table_of_the_results_is_that_of_the_rows() -> None:
+    docs = Path(recipes.__file__).parents[1] / "docs"
+    rows = pd.DataFrame(recipes.read(docs / "recipes.jsonl"))
+    assert recipes.table(rows) in (docs / "results.md").read_text(encoding="utf-8")
+    assert all(len(set(of["processor"])) == 1 for _, of in rows.groupby("seed")), "a seed's recipes share a machine"
