@@ -198,11 +198,11 @@ class Preset:
         return Preset(meaning, {**self.changes, **changes}, {**self.by, **schemes})
 
 
-# Measured by `python -m benchmarks.recipes`; docs/results.md has the numbers behind each setting.
+# Measured by `python -m benchmarks.recipes` and `benchmarks.translation`; docs/results.md has the numbers.
 LEARNING = {"lr": 2e-4, "beta1": 0.5, "upsampling": "nearest", "ema_images": 10_000}
 UPRIGHT = {"flips": False}  # flips leak into the generated images where orientation matters
-# A translator starts as the identity, near its goal. It must not outrun a discriminator that still has to learn the
-# domains, to which batch norm hides how the colours of two batches differ.
+# A translator starts as the identity, near its goal: with one rate for both it outruns its discriminator and moves past
+# that goal. KID of add-eczema after two minutes: 0.019, with one rate 0.049, with batch norm in the discriminator 0.030.
 TRANSLATORS = {"lr": 5e-5, "d_lr": 4e-4, "d_norm": False, "flips": True}
 
 PRESETS: dict[str, Preset] = {
