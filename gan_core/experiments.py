@@ -202,7 +202,7 @@ class Preset:
 LEARNING = {"lr": 2e-4, "beta1": 0.5, "upsampling": "nearest", "ema_images": 10_000}
 UPRIGHT = {"flips": False}  # flips leak into the generated images where orientation matters
 # A translator starts as the identity, near its goal: with one rate for both it outruns its discriminator and moves past
-# that goal. KID of add-eczema after two minutes: 0.019, with one rate 0.049, with batch norm in the discriminator 0.030.
+# that goal. KID of add-eczema after two minutes: 0.019, with one rate 0.049, with its batch norm 0.030.
 TRANSLATORS = {"lr": 5e-5, "d_lr": 4e-4, "d_norm": False, "flips": True}
 
 PRESETS: dict[str, Preset] = {
