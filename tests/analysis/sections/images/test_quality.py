@@ -99,7 +99,7 @@ def translating(tmp_path_factory: pytest.TempPathFactory) -> Context:
                 else:
                     writer.add(skin // (1 + mask[..., None]), row, mask, skin)
             writer.finish(name)
-    settings = ["images=32", "tick_images=32", "batch=16", "g_features=8", "d_features=4"]
+    settings = ["images=32", "tick_images=32", "batch=16", "g_features=8", "d_features=4", "lr=2e-4"]
     arguments = [word for setting in settings for word in ("--set", setting)]
     names = ["add-eczema", "remove-eczema", "cycle-eczema"]
     assert gan_core(["train", *names, "--preset", "demo", "--workspace", str(root), *arguments]) == 0
